@@ -93,7 +93,7 @@ def host_redis(url: str) -> HostRedis:
 
 
 def redis_settings(url: str) -> RedisSettings:
-    """Describe the Redis of a URL to `arq --check`, whose own parser knows no Sentinel."""
+    """Describe the Redis at a URL to `arq --check`, whose own parser does not support Sentinel."""
     pool = redis_connection_pool(url)
     options = pool.connection_kwargs
     settings = RedisSettings(

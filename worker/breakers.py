@@ -22,7 +22,7 @@ from app.postgres.database import Database
 log = structlog.get_logger()
 
 REPORT_INTERVAL_S = 10.0
-"""A worker reports the answers of a dependency at most this often, in seconds."""
+"""The least time between two reports by a worker that a dependency has answered."""
 
 
 class Breakers:
@@ -66,11 +66,11 @@ class Breakers:
             job_id=job_id,
         )
         if is_open and dependency not in self._pauses.dependencies:
-            log.warning("breaker.open", dependency=dependency)
+            log.warning("breaker.opened", dependency=dependency)
         return bool(is_open)
 
     async def record_end(self, claimed: ClaimedJob, answers: Mapping[str, float]) -> None:
-        """Close the open breakers of the dependencies that answered an attempt.
+        """Close the open breakers of the dependencies that answered during an attempt.
 
         If the attempt was a probe that has called no such dependency, the next probe may start.
 
@@ -82,8 +82,8 @@ class Breakers:
         """
         self._answered |= answers.keys()
         for dependency in answers.keys() & self._pauses.dependencies:
-            # The handler started after the claim, so the answer came no earlier than this. And it
-            # is Postgres's clock that tells whether an outage was reported since.
+            # The handler started after the claim, so the answer came no earlier than this. Outages
+            # reported since then are also timed by Postgres's clock.
             answered_at = claimed.started_at + timedelta(seconds=answers[dependency])
             if await statements.close_breaker(
                 self._database, dependency=dependency, answered_at=answered_at
@@ -93,7 +93,7 @@ class Breakers:
             await statements.end_probe(self._database, job_id=claimed.id)
 
     async def report_answers(self) -> None:
-        """Tell the other workers which dependencies have answered, every ten seconds at most.
+        """Tell the other workers which dependencies have answered, at most every ten seconds.
 
         Raises:
             Unavailable: Postgres is unavailable.

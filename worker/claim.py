@@ -133,7 +133,7 @@ class Claimer:
     async def pop(self, slots: int, capacity: Mapping[Queue, int]) -> list[JobId]:
         """Pop ids for this many slots, but no more from a queue than its capacity.
 
-        Entries that are no ids, and that somebody else has put there, are dropped and counted.
+        Entries that are not ids, which somebody else has put there, are dropped and counted.
 
         Raises:
             redis.RedisError: Redis is unavailable. If ids were popped anyway, the next pop returns
@@ -225,7 +225,7 @@ class Claimer:
 
 
 def parse_id(text: bytes) -> UUID | None:
-    """Return the id, or None if the text, which somebody else may have written, is none."""
+    """Return the id, or None if the text is not one: somebody else may have written it."""
     try:
         return UUID(text.decode())
     except ValueError:
@@ -235,7 +235,7 @@ def parse_id(text: bytes) -> UUID | None:
 async def return_taken_ids(
     database: Database, redis: Redis, dispatcher: Dispatcher, worker_id: UUID
 ) -> int:
-    """Dispatch again the ids that a worker took and whose jobs still wait; return how many.
+    """Dispatch again the ids that a worker took and whose jobs are still waiting; return how many.
 
     Call this when the worker has stopped.
 

@@ -94,7 +94,7 @@ class ClaimLoop:
         return interrupted
 
     def interrupt_all(self) -> None:
-        """Interrupt the running jobs, to be released: they need not use up the grace period."""
+        """Interrupt the running jobs, so that they are released before the grace period is over."""
         for task in self._slots.tasks():
             task.cancel()
 

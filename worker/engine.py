@@ -50,7 +50,7 @@ log = structlog.get_logger()
 P = ParamSpec("P")
 
 RESTART_DELAY_S = 1.0
-"""Seconds until a loop continues after an error of Postgres that it does not expect."""
+"""Seconds until a loop is restarted after an unexpected Postgres error."""
 
 
 class Engine:
@@ -227,9 +227,10 @@ class Engine:
 
 
 async def _keep_running(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a loop, and again after an error of Postgres that the loop does not expect.
+    """Run a loop, and restart it after a Postgres error that it does not expect.
 
-    Such an error is a bug in a statement, or Postgres has ended it. A bug in Python is raised.
+    It means that a statement has a bug, or that Postgres ended the statement. A bug in Python is
+    raised.
     """
     while True:
         try:

@@ -147,7 +147,7 @@ async def relay_until_cancelled(relay: Relay) -> None:
 async def compare_until_cancelled(relay: Relay) -> None:
     """Compare queues in full whenever the relay requests it."""
     while True:
-        await relay.compare_requested()
+        await relay.wait_for_comparison_request()
         try:
             await relay.compare_queues()
         except (Unavailable, *OUTAGES) as error:

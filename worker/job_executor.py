@@ -33,7 +33,7 @@ SUSPECT_AFTER_CRASHES = 2
 MAX_BACKOFF = timedelta(hours=1)
 LOST_CONNECTION_DELAY = timedelta(seconds=1)
 OUTAGE_DELAY = timedelta(seconds=5)
-"""How long a job waits, at least, after an outage that the other workers do not see."""
+"""The least time that a job waits after an outage that the other workers do not see."""
 UNKNOWN_KIND_DELAY = timedelta(minutes=1)
 """How long a job waits for a newer worker if this one does not know its kind."""
 

@@ -1,6 +1,6 @@
 """Parking: blocked jobs wait in Postgres alone, so that they cost nothing.
 
-When a kind is paused or a breaker opens, the jobs of the kind that are waiting already are parked:
+When a kind is paused or a breaker opens, the kind's jobs that are already waiting are parked:
 they get a `blocked_on`, and their ids leave Redis. New ones are inserted parked. Once nothing
 blocks them any more, they are woken, in their old order. The leader of the relay does this, in
 batches, so that neither the heartbeat nor an operator waits for it.
@@ -31,7 +31,7 @@ BATCH = 5_000
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 """A time after all jobs."""
 INTERVAL_S = 0.5
-"""Seconds between two looks at what is blocked, if nothing was left to do."""
+"""Seconds between two checks of what is blocked, if there was nothing left to do."""
 
 
 class _Position(NamedTuple):

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 PAGE = 1000
 """The most jobs to read at a time."""
 OVERLAP = timedelta(seconds=2)
-"""How long before the mark a turn begins: a job is visible only once its transaction commits."""
+"""How far before the mark a turn starts reading: a job is visible only once it is committed."""
 LONG_OVERLAP = timedelta(seconds=60)
 """The overlap of every tenth turn, for transactions that took longer to commit."""
 TURNS_PER_LONG_OVERLAP = 10
@@ -74,9 +74,9 @@ class Relay:
         self._compare = asyncio.Event()
         """Set while there are queues to compare in full."""
         self._compared_at = ALWAYS
-        """When the last full comparison of all queues was begun."""
+        """When the last full comparison of all queues began."""
         self._turn_at = ALWAYS
-        """When the last turn was begun, by Postgres's clock."""
+        """When the last turn began, by Postgres's clock."""
         self._announced = False
         """Whether this worker has asked for a comparison since it started."""
 
@@ -97,7 +97,7 @@ class Relay:
         if not await self._lead(state):
             return 0
         self._turn_at = state.now
-        since = await self._begin_of_turn(state)
+        since = await self._start_of_turn(state)
         added = 0
         for queue in QUEUES:
             after, after_id = since, NO_JOB
@@ -106,7 +106,7 @@ class Relay:
                 if len(page) < PAGE:
                     break
                 after, after_id = page[-1].due_at, page[-1].id
-        # Only if the mark is still there: a Redis that was flushed during this turn must show it.
+        # Only if the mark is still there, so that a flush during this turn does not go unnoticed.
         await self._redis.set(MARK_KEY, _milliseconds(state.now), xx=True)
         await statements.move_mark(self._database, worker_id=self._worker_id, mark=state.now)
         if self._turns % TURNS_PER_COUNT == 0:
@@ -116,7 +116,7 @@ class Relay:
         self._turns += 1
         return added
 
-    async def compare_requested(self) -> None:
+    async def wait_for_comparison_request(self) -> None:
         """Wait until queues have to be compared in full."""
         await self._compare.wait()
 
@@ -160,8 +160,8 @@ class Relay:
             self._compared_at = ALWAYS
         return self.leads
 
-    async def _begin_of_turn(self, state: RelayState) -> datetime:
-        """Return the time since which to compare due jobs in this turn.
+    async def _start_of_turn(self, state: RelayState) -> datetime:
+        """Return the time from which this turn compares due jobs.
 
         If Redis has lost its mark or has an older one, it has lost ids. All due jobs are then
         compared; meanwhile, turns see to the jobs that become due.
@@ -218,7 +218,7 @@ class Relay:
         return len(missing)
 
     async def _compare_sizes(self) -> None:
-        """Request a full comparison of each queue that is too small at two counts in a row.
+        """Request a full comparison of each queue that is too small in two counts in a row.
 
         A single count may have missed ids that were being claimed.
         """

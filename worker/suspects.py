@@ -1,9 +1,9 @@
 """Suspects: jobs that were running in two crashes run next in a process of their own.
 
 If the process dies once it has the job in hand, the job is to blame, and no other job is affected.
-`python -m worker.suspects` is that process. It gets the job on its standard input, which its worker
-keeps open while it lives. On its standard output it writes a line just before it tries the job, and
-then how the attempt ended.
+`python -m worker.suspects` is that process. It gets the job on its standard input, which the worker
+keeps open as long as the worker is alive. On its standard output it writes a line just before it
+tries the job, and then how the attempt ended.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ MEMORY_BYTES = 1024 * 1024 * 1024
 TERMINATION_S = 5.0
 """How long the process may take to end after SIGTERM, before SIGKILL."""
 TIMEOUT_MARGIN_S = 30.0
-"""How much longer than the job's timeout the process may live: it may be unable to time out."""
+"""How much longer than the job's timeout the process may live, if it cannot time the job out."""
 TERMINATED = 143
-"""The exit code of a process that SIGTERM has ended, as of shells: 128 + 15."""
+"""The exit code that shells report for a process ended by SIGTERM: 128 + 15."""
 START_FAILED_DELAY = timedelta(minutes=1)
 PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
@@ -79,9 +79,10 @@ class Ending(msgspec.Struct, frozen=True):
 async def run_in_own_process(
     job_type: type[Job], handler: Handler, run: Run, worker_id: UUID
 ) -> Outcome:
-    """Call a job's handler in a process of its own. If the process dies, the job becomes dead.
+    """Call a job's handler in a process of its own.
 
-    If the process cannot start, the job is snoozed for a minute.
+    If the process dies while it runs the job, the job becomes dead. If it dies before that, or
+    cannot start, the job is snoozed for a minute; if SIGTERM ended it, for a second.
 
     Raises:
         LeaseLost: this attempt has lost its job.
@@ -98,12 +99,12 @@ async def run_in_own_process(
             start_new_session=True,  # Ctrl-C is for the worker, which then ends the process
         )
     except OSError as error:
-        return _not_started(f"its own process could not start: {error}")
+        return _not_started(f"the job's own process could not start: {error}")
     try:
         async with asyncio.timeout(job_type.timeout.total_seconds() + TIMEOUT_MARGIN_S):
             output = await _ask(process, msgspec.json.encode(suspect))
     except TimeoutError:
-        return Outcome("dead", "its own process did not end in time", failed=True)
+        return Outcome("dead", "the job's own process did not end in time", failed=True)
     finally:
         await _end(process)
     return _outcome_of(process.returncode or 0, output, run)
@@ -112,17 +113,17 @@ async def run_in_own_process(
 def _outcome_of(exit_code: int, output: bytes, run: Run) -> Outcome:
     if exit_code in (TERMINATED, -signal.SIGTERM):
         delay = timedelta(seconds=1)
-        return Outcome("snoozed", "its own process was stopped", delay=delay, started=False)
+        return Outcome("snoozed", "the job's own process was stopped", delay=delay, started=False)
     ended = (
         f"was killed by {signal.Signals(-exit_code).name}"
         if exit_code < 0
         else f"ended with exit code {exit_code}"
     )
     if not output.startswith(STARTED):
-        return _not_started(f"its own process {ended} before the job started")
+        return _not_started(f"the job's own process {ended} before the job started")
     answer = output.removeprefix(STARTED)
     if exit_code or not answer:
-        return Outcome("dead", f"its own process {ended}", failed=True)
+        return Outcome("dead", f"the job's own process {ended}", failed=True)
     ending = msgspec.json.decode(answer, type=Ending)
     run.finished = ending.finished
     if ending.outcome is None:
@@ -144,7 +145,7 @@ async def _ask(process: Process, question: bytes) -> bytes:
 
 
 async def _end(process: Process) -> None:
-    """End the process: by SIGTERM, then by SIGKILL if it takes long or we are cancelled again."""
+    """End the process: with SIGTERM, then SIGKILL if it takes too long or we are cancelled."""
     if process.returncode is not None:
         return
     process.terminate()
@@ -170,10 +171,10 @@ def _resolve(reference: str) -> Any:
 
 
 def main() -> int:
-    """Run the suspect whose description comes on the standard input; return the exit code."""
+    """Run the suspect described on standard input, and return the exit code."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what handlers print is no answer
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keeps prints out of the answer
         suspect = msgspec.json.decode(sys.stdin.buffer.readline(), type=Suspect)
         _die_with_worker()
         try:

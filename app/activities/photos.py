@@ -46,8 +46,8 @@ async def put(
     Do not call this in a transaction, because it waits for the bucket.
 
     Args:
-        max_stored_bytes: the maximum size of all the user's photos. Uploads at the same moment can
-            together exceed it.
+        max_stored_bytes: the maximum size of all the user's photos. Concurrent uploads can together
+            exceed it.
 
     Raises:
         Busy: too many images are waiting to be checked.
@@ -64,7 +64,7 @@ async def put(
         raise _too_many_photos()
     if room.stored_bytes + len(data) > max_stored_bytes:
         raise Conflict(
-            f"All your photos together can have at most {max_stored_bytes // 1_000_000:,} MB."
+            f"Your photos can take up at most {max_stored_bytes // 1_000_000:,} MB in total."
             " Delete some photos, then try again.",
             problem=problems.STORAGE_FULL,
         )

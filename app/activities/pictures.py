@@ -27,7 +27,7 @@ class PictureLimits(NamedTuple):
     cpu_s: int = 10
     timeout_s: float = 30
     max_held: int = 8
-    """The most images at a time, the one in the process included. Each has up to
+    """The most images at a time, including the one in the process. Each has up to
     `MAX_PHOTO_BYTES`."""
 
 

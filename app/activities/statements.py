@@ -13,7 +13,7 @@ from app.users.user import UserId
 
 
 class RoomForPhoto(Struct, frozen=True):
-    """The id for a new photo, and what is stored already."""
+    """The id for a new photo, and what is already stored."""
 
     photo_id: PhotoId
     photos: int

@@ -88,8 +88,8 @@ NO_ROUTE = "/no-route"
 class Application(Litestar):
     """A Litestar application that handles every request in a `RequestContext`, whatever its path.
 
-    It also answers HEAD, completes `Allow` and limits bodies. A path has one spelling, so that a
-    rule of a proxy for a path cannot be evaded: any other spelling is a 404.
+    It also answers HEAD, completes `Allow` and limits bodies. A path has one spelling, so that
+    a proxy's rule for a path cannot be evaded: any other spelling is a 404.
     """
 
     request_context = RequestContext()
@@ -123,7 +123,7 @@ def create_app(
         not_found_page: renders the 404 page for browsers.
         clock: the clock that handlers use.
         download_limits: how slowly a client may read a download before the download is cut off.
-        body_limits: how long clients may pause in bodies, and how large bodies may be in all.
+        body_limits: how long clients may pause while sending, and the total size of all bodies.
     """
 
     def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -22,7 +22,7 @@ class BodyLimits(NamedTuple):
     max_anonymous_bytes: int = 16_000
     """The largest body of a request without a user. Other limits are those of the routes."""
     max_held_bytes: int = 64 * 1024 * 1024
-    """The most that the bodies of all requests in progress may have in this process."""
+    """The most memory that the bodies of all requests in progress may take up in this process."""
 
 
 BODY_LIMITS = BodyLimits()

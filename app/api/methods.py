@@ -1,6 +1,7 @@
 """`HEAD` and `Allow`, for every path of the API and the pages.
 
-Litestar answers neither: HEAD is 405, and the `Allow` of an OPTIONS response may lack methods.
+Litestar does neither: it answers HEAD with 405, and the `Allow` of an OPTIONS response may lack
+methods.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ async def answer(
     receive: Receive,
     send: Send,
 ) -> None:
-    """Run the application, and complete what it leaves out about methods.
+    """Run the application, and add what it omits about methods.
 
     - HEAD is handled as GET, without the body (RFC 9110, section 9.3.2). Handlers and guards see a
-      GET. A response with a body that is expensive to produce asks `is_head`.
+      GET. A response with a body that is expensive to produce checks `is_head`.
     - `Allow` lists all methods of the path, in responses to OPTIONS and in 405 (section 10.2.1).
     """
     method = scope["method"]

@@ -234,7 +234,7 @@ def _unwrap_properties(schema: Schema) -> None:
 def _complete_body(schemas: dict[str, Schema], body_type: inspect.Type) -> None:
     """Forbid unknown fields as the structs in a body do, and add the minima that Litestar omits.
 
-    Litestar takes `ge=0` for no limit.
+    Litestar treats `ge=0` as no limit.
     """
     for struct in _structs(body_type):
         schema = schemas[struct.cls.__name__]

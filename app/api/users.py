@@ -111,8 +111,7 @@ async def request_confirmation(
 ) -> None:
     """Resend the email with the confirmation link.
 
-    409 if the address is already confirmed or is suppressed. 429 after three emails; one more is
-    allowed every eight hours.
+    409 if the address is already confirmed or is suppressed. 429 after three emails in 24 hours.
     """
     async with database.transaction() as tx:
         await confirmation.request_confirmation(tx, limiter, me.id)

@@ -27,7 +27,7 @@ from app.web.encodings import refuse_content_encoding
 from app.web.failures import description_of
 
 DISCONNECTED = "client disconnected prematurely"
-"""Litestar's detail for a body that broke off."""
+"""Litestar's detail for a body that was cut off."""
 ACCEPTED_PARAMETERS = "accepted_parameters"
 """The `opt` key for a handler's query parameters, and whether each may be repeated.
 
@@ -98,7 +98,7 @@ def _media_type(body: FieldDefinition) -> str:
 class StrictRequest(Request[Any, Any, Any]):
     """A request that decodes its JSON body into the struct of its handler's `data` parameter.
 
-    Bodies that break off, and forms whose text cannot be decoded, are the client's errors.
+    Bodies that are cut off, and forms whose text cannot be decoded, are the client's errors.
     """
 
     async def stream(self) -> AsyncGenerator[bytes, None]:

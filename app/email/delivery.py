@@ -49,7 +49,7 @@ E = TypeVar("E", bound=Email)
 
 RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 """The wait after the first, the second and every later failed attempt."""
-MAX_UNCONFIRMED_A_DAY = 5
+MAX_UNCONFIRMED_PER_DAY = 5
 """How many emails an unconfirmed address gets in a day, whichever accounts and people cause them.
 The last one is reserved for emails with `may_use_reserve`."""
 MAX_AMBIGUOUS_SENDS = 2
@@ -72,8 +72,8 @@ async def deliver(
 
     The job is completed in the transaction that records the email as sent. Nothing is sent to a
     suppressed address. An address that the recipient has not confirmed gets only emails that may
-    reach anyone (`Email.reaches`), and at most MAX_UNCONFIRMED_A_DAY of them. If the server rejects
-    the address itself, the address is suppressed.
+    reach anyone (`Email.reaches`), and at most MAX_UNCONFIRMED_PER_DAY of them. If the server
+    rejects the address itself, the address is suppressed.
 
     Args:
         write: returns the email; called only if the email is to be sent, in the transaction that
@@ -142,7 +142,7 @@ async def _reserve_send(
     """Count this email against MAIL_RATE, or return False if it cannot be sent now anyway.
 
     Redis is called while no transaction is open, and before the email is claimed and composed:
-    most jobs of a fan-out come this far several times before their emails may be sent.
+    most jobs of a fan-out get this far several times before their emails may be sent.
 
     Raises:
         Snooze: until MAIL_RATE or the recipient's limit allows the email.
@@ -285,10 +285,10 @@ async def _check_address_limit(
         tx,
         address=recipient.address,
         message_id=counted,
-        max_count=MAX_UNCONFIRMED_A_DAY - (not email.may_use_reserve),
+        max_count=MAX_UNCONFIRMED_PER_DAY - (not email.may_use_reserve),
     )
     if wait is not None:
-        raise Snooze("the address is not confirmed, and has got its emails of the day", delay=wait)
+        raise Snooze("the address is not confirmed, and has had its emails for today", delay=wait)
     if count:
         await statements.count_unconfirmed_email(tx, address=recipient.address, message_id=counted)
 

@@ -13,11 +13,11 @@ SUBSCRIBED_SHARE = 0.9
 """The share of each limit that emails with a subscription may use. The rest is reserved for emails
 that someone is waiting for."""
 ALL_EMAILS = "all"
-"""The subject of the limits."""
+"""What the limits count: all emails together, not those of one person."""
 
 
 class SendLimit:
-    """The limits that MAIL_RATE sets. They hold for any period of their length."""
+    """The limits that MAIL_RATE sets. Each applies to every window of its length."""
 
     def __init__(
         self,

@@ -44,8 +44,8 @@ class Plan:
     """What `up` runs once the servers are ready."""
 
     steps: tuple[ChildSpec, ...]
-    """Programs to run to completion, in this order, before the children start. They alone get the
-    owner's URL of the database."""
+    """Programs to run to completion, in this order, before the children start. Only they get the
+    owner's database URL."""
     demo: ChildSpec
     """The step that loads the demo data; skipped with a message unless the database is embedded."""
     children: tuple[ChildSpec, ...]
@@ -113,7 +113,7 @@ class Child(Daemon):
 def shutdown_grace_s(variables: Mapping[str, str]) -> float:
     """Return SHUTDOWN_GRACE in seconds. Ignore an invalid value: the program rejects it itself."""
     text = variables.get("SHUTDOWN_GRACE", "")
-    return float(text) if text.isdigit() else 30.0
+    return float(text) if text.isdigit() else 25.0
 
 
 def child_variables(environ: Mapping[str, str], embedded: Mapping[str, str]) -> dict[str, str]:

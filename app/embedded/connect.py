@@ -30,7 +30,7 @@ OWN_VARIABLES: Mapping[str, set[str]] = {
     "api": {"PORT", "API_METRICS_PORT", "APP_URL", OWNER},
     "worker": {"METRICS_PORT", OWNER},
 }
-"""Settings of the running `up` that a second API or worker process cannot share or may not have."""
+"""Settings of the running `up` that another API or worker process cannot share or must not have."""
 IREDIS = "iredis==1.16.1"
 
 

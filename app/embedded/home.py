@@ -114,7 +114,7 @@ def make_home(folder: Path) -> Path:
 def secret(home: Path) -> bytes:
     """Return the random secret in the home folder, which only this user can read.
 
-    Create it if it is missing: under another name first, as we may be killed meanwhile.
+    Create it if it is missing: under another name first, because we may be killed while writing.
     """
     file, unfinished = home / SECRET_FILE, home / f"{SECRET_FILE}.new"
     if not file.exists():

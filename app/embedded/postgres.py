@@ -170,8 +170,8 @@ class Postgres(Daemon):
     async def _require_passwords(self) -> None:
         """Give both roles their passwords, and require them on every connection.
 
-        Access rules that are ours already contain a fingerprint of the passwords: then there is
-        nothing to do. Clusters of earlier versions let everybody in, and are changed here.
+        If the access rules already contain the fingerprint of these passwords, there is nothing to
+        do. Clusters made by earlier versions let everybody in, and are changed here.
         """
         passwords = {role: self._password(role) for role in (OWNER, APPLICATION)}
         fingerprint = hashlib.sha256("".join(passwords.values()).encode()).hexdigest()

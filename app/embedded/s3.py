@@ -2,7 +2,7 @@
 
 All four listen on the loopback address, where any user of this machine can reach them. S3 asks for
 a key. The others accept gRPC only with a certificate that only this process has, and HTTP only with
-a token that the master gives out by gRPC.
+a token that the master hands out over gRPC.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BUCKET_EXISTS = 409
 """The HTTP status for a bucket that already exists."""
 TOKENS = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
 CERTIFIED = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
-"""What SeaweedFS names in the variables for its tokens and certificates."""
+"""The names in SeaweedFS's variables for its tokens and certificates."""
 SOCKETS = Path("/tmp")  # noqa: S108 # hard-coded in SeaweedFS
 
 
@@ -183,7 +183,7 @@ def ports_with_foreign_sockets() -> set[int]:
 
 
 def self_signed_certificate() -> tuple[bytes, bytes]:
-    """Return a new certificate for the loopback address, which is its own authority, and its key.
+    """Return a new self-signed certificate for the loopback address, and its key.
 
     A client without a certificate signed by it is rejected. It is valid on every date, because it
     is replaced at each start, and clocks may be wrong. 9999 stands for no expiry (RFC 5280, section

@@ -53,14 +53,14 @@ DOWNLOAD_LIMITS = DownloadLimits()
 
 
 class DownloadTooSlow(Exception):
-    """The client read too slowly, and the download was cut off."""
+    """The download was cut off: the client was too slow, or another download needed room."""
 
 
 class Downloads:
     """The downloads of this process, of which a person may have one at a time.
 
-    The connections that they need are the process's own, and so is the count: one person can take
-    one of them, in each process. A download that has waited for its client for a window is cut
+    Connections and counts belong to a process, so one person can take one connection in each
+    process. A download that has waited for its client for a window is cut
     off if a new one finds no free connection. Clients that are slow, but not too slow, can
     therefore keep others waiting for no longer than a window.
     """
@@ -95,11 +95,11 @@ class Downloads:
             Busy: all connections for downloads are in use, and none became free within 2 s.
             Unavailable: Postgres is unavailable, or the connection to it was lost during the
                 download.
-            DownloadTooSlow: the client read more slowly than the limits allow.
+            DownloadTooSlow: the client read too slowly, or had to make room for another download.
         """
         if user_id in self._outputs:
             raise TooMany(
-                "You are downloading a CSV already. Wait until it is complete, or cancel it.",
+                "You are already downloading a CSV. Wait until it is complete, or cancel it.",
                 retry_after=RETRY_AFTER_S,
             )
         if snapshots.are_all_in_use:
@@ -169,7 +169,7 @@ class _TimedOutput:
             self._gave_way = True
 
     def total_wait_s(self) -> float:
-        """Return how long the client has been waited for; 0 if the download is about to end."""
+        """Return how long writes have waited for the client; 0 if the download is about to end."""
         if self._limit is None:
             return 0.0
         since = self._clock() if self._waiting_since is None else self._waiting_since

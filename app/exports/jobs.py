@@ -181,7 +181,7 @@ async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Wr
         reason = f"Creating the {export_format.label} took too much time or memory."
         await _record_error(run, export, reason)
         if isinstance(error, RenderingTimedOut):
-            raise  # the machine may be less busy at the next attempt
+            raise  # the machine may be less busy on the next attempt
         raise Dead(str(error)) from error
     except RenderingProcessDied:
         raise

@@ -23,16 +23,16 @@ class FriendRequest(Struct, frozen=True):
 
 
 class PendingRequest(Struct, frozen=True):
-    """A request that waits for an answer, with the other person."""
+    """A request that has not been answered, and the other person."""
 
     id: RequestId
     user_id: UserId | None
-    """Null for a request that one sent: it does not reveal whether the address has an account."""
+    """Null for a request that the user sent, so that it does not reveal who has an account."""
     name: str | None
     """Null if `user_id` is."""
     email: str
-    """The address that the request went to, or its sender's confirmed address: anybody can take the
-    name of somebody else."""
+    """The address that the request went to, or its sender's confirmed address: anybody can use
+    somebody else's name."""
     created_at: datetime
 
 

@@ -64,9 +64,9 @@ async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRe
     A request is stored under the address. Therefore the response does not reveal whether the
     address has an account, and somebody who confirms it later finds the request. A request expires
     after 30 days. Repeating it before then returns the same request and sends no second email.
-    Whether it was declined or its sender is blocked is not revealed either: a declined person can
-    send requests for another 90 days that nobody sees. The job emails the recipient, if an account
-    has confirmed the address.
+    Whether it was declined or its sender is blocked is not revealed either: for another 90 days,
+    nobody sees the requests that a declined person sends. The job emails the recipient, if an
+    account has confirmed the address.
 
     Raises:
         Unconfirmed: the user has not confirmed their address.
@@ -206,7 +206,7 @@ async def block(tx: Transaction, user_id: UserId, blocked_id: UserId) -> None:
     await statements.lock_friendships(tx, user_id=user_id)
     if not await statements.add_block(tx, user_id=user_id, blocked_id=blocked_id):
         raise NotFound("User not found.")
-    # In this order: if the other is just accepting a request, this waits and then unfriends them.
+    # In this order: if the other is just now accepting a request, this waits, then unfriends them.
     await statements.withdraw_requests_to(tx, user_id=user_id, other_id=blocked_id)
     await statements.unfriend(tx, user_id=user_id, friend_id=blocked_id)
 

@@ -29,7 +29,7 @@ WAKEUP_KEY = "activelog:wakeup"
 """A list that idle workers block on. After a dispatch it holds an item until a worker wakes."""
 
 MARK_KEY = "activelog:mark"
-"""The relay's mark: this Redis was given the ids of all jobs that were due until then."""
+"""The relay's mark: this Redis was given the ids of all jobs that were due by then."""
 
 TAKERS_KEY = "activelog:takers"
 """A set of the workers that may have a key of taken ids."""
@@ -96,8 +96,8 @@ for i, key in ipairs(KEYS) do
 end
 return found
 """
-"""Rename the keys that have the wrong type, and return them. A key that was set aside before under
-the same name is replaced, so that they cannot pile up."""
+"""Rename the keys that have the wrong type, and return them. A key set aside earlier under the
+same name is overwritten, so that such keys cannot pile up."""
 
 
 async def run_on_queues(

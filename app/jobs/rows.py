@@ -47,7 +47,7 @@ class DueJob(WaitingJob, frozen=True):
 
 
 class WokenJob(WaitingJob, frozen=True):
-    """A job that was blocked until now, and whether it is due."""
+    """A job that was just woken or inserted, and whether it is due."""
 
     due: bool
 

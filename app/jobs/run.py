@@ -74,8 +74,8 @@ class Run:
     async def complete(self, effects: Callable[[Transaction], Awaitable[object]]) -> None:
         """Commit effects and the job's `done` as `completion` does, once Postgres is available.
 
-        Use it to record what cannot be undone, such as an email that has been sent: if recording it
-        were given up, the next attempt would send it again.
+        Use it to record what cannot be undone, such as an email that has been sent: otherwise, the
+        next attempt would send it again.
 
         Raises:
             LeaseLost: this attempt has lost its job, or the reply to a commit that succeeded was

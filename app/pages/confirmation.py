@@ -1,4 +1,4 @@
-"""Confirming an email address with the emailed link, or saying that one did not sign up.
+"""Confirming an address with the emailed link, or reporting that somebody else signed up with it.
 
 Opening the link changes nothing, because mail scanners open links too.
 """

@@ -25,7 +25,8 @@ from app.web.cursors import decode_cursor, encode_cursor
 
 PAGE_SIZE = 50
 MAX_SHOWN = 100
-"""The most requests, and the most blocked people, shown at a time. Others appear as these go."""
+"""The most requests, and the most blocked people, shown at a time. Others appear once some of these
+are gone."""
 
 
 class FriendRequestForm(Struct, frozen=True):

@@ -70,7 +70,7 @@ async def set_new_password(
     passwords: NamedDependency[Passwords],
     limiter: NamedDependency[RateLimiter],
 ) -> Response[Any]:
-    """Set the new password. The token cannot be used again, and the browser is a known device."""
+    """Set the new password. The token cannot be used again. The browser becomes a known device."""
     owner = await check_reset_token(database, token)
     form = await submitted_form(request)
     try:

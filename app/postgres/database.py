@@ -71,7 +71,7 @@ class Transaction:
 class Database:
     """A connection pool, and the dispatch of jobs once their transaction has committed.
 
-    Errors of Postgres are raised as app/postgres/failures.py classifies them.
+    Postgres errors are raised as app/postgres/failures.py classifies them.
     """
 
     def __init__(self, pool: Pool, dispatch: Callable[[Sequence[Dispatch]], None]) -> None:

@@ -1,4 +1,4 @@
-"""What an error of Postgres means. Nothing else decides this (decision 23)."""
+"""What a Postgres error means. Nothing else decides this (decision 23)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ POSTGRES_ERRORS = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""All errors that asyncpg defines: an answer of Postgres, or a connection that cannot be used."""
+"""All errors that asyncpg defines: an answer from Postgres, or a connection that cannot be used."""
 
 OUTAGE_CLASSES = ("08", "53", "57", "58")
-"""SQLSTATE classes: the connection, too few resources, an intervention, an error of the system.
+"""SQLSTATE classes: connection, insufficient resources, operator intervention, system error.
 
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
@@ -37,7 +37,7 @@ def failure_of(error: BaseException) -> Unavailable | StatementCancelled | None:
     """Classify an error by its SQLSTATE, or by the lack of an answer.
 
     Returns:
-        `Unavailable` for an outage or a conflict, which waiting solves; `StatementCancelled` if
+        `Unavailable` for an outage or a conflict, which waiting resolves; `StatementCancelled` if
         Postgres ended the statement; None for all other errors, which are our bugs.
     """
     if isinstance(error, asyncpg.PostgresError):

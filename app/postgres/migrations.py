@@ -57,8 +57,8 @@ async def migrate(
     Args:
         url: the URL of the role that owns the tables. If it names several hosts, the one that is
             migrated is the one to which asyncpg connects.
-        role: the application's role, if it is another one. After migrating `up`, it may read and
-            write rows.
+        role: the application's role, if it is a different one. After migrating `up`, it may read
+            and write rows.
 
     Returns:
         The output of dbmate.
@@ -96,7 +96,7 @@ async def migrate(
 
 
 async def _retry_while_locked(url: str, command: str, retries: LockRetries) -> str:
-    """Run dbmate, and again if a table was locked for too long."""
+    """Run dbmate, and rerun it if a table was locked for too long."""
     for attempt in range(1, retries.attempts + 1):
         try:
             return await _dbmate(url, command)
@@ -137,14 +137,14 @@ def _url_for_dbmate(
 ) -> str:
     """Return the URL of the server to which asyncpg has connected, as dbmate's driver reads it.
 
-    The driver knows no second host, no `target_session_attrs`, and requires TLS by default.
+    The driver supports neither several hosts nor `target_session_attrs`, and defaults to TLS.
     """
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     query.setdefault("sslmode", "require" if encrypted else "disable")
     query["lock_timeout"] = f"{lock_timeout_s}s"
     query.pop("target_session_attrs", None)
-    address = connection._addr  # type: ignore[union-attr] # noqa: SLF001 # nothing else says it
+    address = connection._addr  # type: ignore[union-attr] # noqa: SLF001 # there is no public way
     if not isinstance(address, str):  # a Unix socket, of which there is one
         host, port = address
         login, at, _ = parts.netloc.rpartition("@")

@@ -23,8 +23,8 @@ Record: TypeAlias = asyncpg.Record
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 CLIENT_MARGIN_S = 5
-"""How much longer than Postgres's own timeout we wait for the answer to a statement. Only if there
-is none, Postgres is unavailable."""
+"""How much longer than Postgres's own timeout we wait for the answer to a statement. Only if
+there is none does Postgres count as unavailable."""
 
 SETTINGS_ERRORS = (
     asyncpg.InvalidCatalogNameError,
@@ -47,12 +47,11 @@ async def open_pool(
     """Open a pool. It connects on first use, so this works even while Postgres is unavailable.
 
     By default, Postgres ends a statement after 25 s and a wait for a lock after 5 s. If it does not
-    answer within 5 s more, it is unavailable. It ends a statement within a second or two after the
-    client is gone, so that a killed worker's statement does not keep the locks of its jobs. It
-    closes a connection whose transaction has been
-    idle for 8 s. That is less than a worker's lease (10 s), so that a worker that was cut off
-    cannot hold the locks of a job that another worker has reclaimed. Only connections that lock no
-    rows may have longer timeouts.
+    answer within another 5 s, it counts as unavailable. It ends a statement within a second or two
+    after the client is gone, so that a killed worker's statement does not keep the locks of its
+    jobs. It closes a connection whose transaction has been idle for 8 s. That is less than a
+    worker's lease (10 s), so that a worker that was cut off cannot hold the locks of a job that
+    another worker has reclaimed. Only connections that lock no rows may have longer timeouts.
 
     Args:
         variable: the setting that contains the URL.

@@ -45,7 +45,7 @@ class Snapshot:
     async def csv(self, query: Query, write: Callable[[bytes], Awaitable[None]]) -> int:
         """Copy the rows as CSV with a header (COPY) and pass the bytes to `write`.
 
-        The format is RFC 4180, except that lines end with LF. Each call of `write` but the
+        The format is RFC 4180, except that lines end with LF. Each call to `write` but the
         last gets at least 64 KiB. Nothing more is read from the server until `write` returns.
 
         Returns:

@@ -165,7 +165,7 @@ def _unsafe_in_production(
         yield "SMTP_URL", "has a password, which tls=none would send unencrypted: remove tls=none"
     sender = text_of(environ, "MAIL_FROM") or DEFAULT_SENDER
     if parseaddr(sender)[1].lower().endswith(("@localhost", ".localhost")):
-        yield "MAIL_FROM", f"is an address of this machine: for example {SAMPLE_SENDER}"
+        yield "MAIL_FROM", f"is an address on this machine: use one such as {SAMPLE_SENDER}"
 
     for variable, value in DEVELOPMENT_VALUES.items():
         if text_of(environ, variable).rstrip("/") == value:
@@ -185,7 +185,8 @@ def _unsafe_postgres(
         if server.password and server.password in {*SAMPLE_PASSWORDS, server.username}:
             yield variable, "has an easily guessed password: choose another"
     if server.hosts - private and server.sslmode in PLAIN_SSLMODES:
-        yield variable, f"has sslmode={server.sslmode} and a remote host: remove it{OR_PRIVATE}"
+        reason = f"has sslmode={server.sslmode} and a remote host: remove sslmode{OR_PRIVATE}"
+        yield variable, reason
     if server.password == DEVELOPMENT_PASSWORD:
         yield variable, FROM_DEVELOPMENT
 

@@ -1,9 +1,9 @@
-"""The URLs of servers: checked, and what they say.
+"""The URLs of servers: checking and parsing them.
 
-A URL of Postgres may name several hosts, as libpq's may:
+A Postgres URL may name several hosts, as in libpq:
 `postgresql://USER:PASSWORD@HOST[:PORT],HOST[:PORT]/DATABASE?target_session_attrs=read-write`.
 
-A URL of Redis may name Sentinels, which know the primary of a service:
+A Redis URL may name Sentinels, which know the primary of a service:
 `redis+sentinel://:PASSWORD@HOST[:PORT],HOST[:PORT]/SERVICE[/DATABASE]`, or `rediss+sentinel` for
 TLS. If the Sentinels have a password of their own, it is the parameter `sentinel_password`.
 """

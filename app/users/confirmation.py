@@ -1,8 +1,8 @@
 """Confirming an email address, and what waits for it.
 
-Until its address is confirmed, an account can sign in, record and export. Nothing is done for or
-shown of the address: somebody else may have typed it. Which accounts are confirmed is decided by
-the view `confirmed_users`, which every statement about two people asks.
+Until its address is confirmed, an account can sign in, record and export. It cannot affect other
+people, and they see nothing of it: somebody else may have typed the address. The view
+`confirmed_users` says which accounts are confirmed: every statement about two people uses it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from app.users.user import Profile, UserId
 
 
 async def confirmed_address(db: Queryable, user_id: UserId) -> str:
-    """Return a user's address in lower case, before an act that concerns other people.
+    """Return a user's address in lower case, before an action that affects other people.
 
     Raises:
         Unconfirmed: the user has not confirmed it.
@@ -85,8 +85,8 @@ async def check_confirmer(
 ) -> None:
     """Check that the person with a confirmation link also owns the account.
 
-    The link proves that they read mail for the address. If it were enough, the address's owner
-    could confirm, by a click, an account that a stranger made and keeps the password of. Do not
+    The link proves that they read mail for the address. If it were enough, one click by the
+    address's owner could confirm an account that a stranger made and has the password to. Do not
     call this in a transaction: hashing is slow.
 
     Args:
@@ -125,7 +125,7 @@ async def disown(tx: Transaction, token: str) -> None:
     """Delete an account that a stranger made for the reader's address, and enqueue its erasure.
 
     Raises:
-        Gone: the token is unknown, used or expired, or the address is confirmed by now.
+        Gone: the token is unknown, used or expired, or the address has been confirmed since.
     """
     user_id = await statements.use_token(tx, token_hash=token_hash(token), purpose="confirm")
     if user_id is None or await delete_unconfirmed(tx, user_id) is None:

@@ -47,7 +47,7 @@ class SignInAttempt(NamedTuple):
     client: str | None
     """The network address; None if it is unknown or this machine's."""
     device: str | None
-    """The device token, if the browser sent one that this address has got by signing in."""
+    """The device token, if the browser sent one that it got when this address signed in."""
 
     @property
     def known_device(self) -> bool:

@@ -35,12 +35,12 @@ from app.users.user import UserId
 T = TypeVar("T")
 
 
-MAX_WAITING, MAX_WAITING_OF_CLIENT, KEPT_FOR_KNOWN = 20, 3, 5
+MAX_WAITING, MAX_WAITING_PER_CLIENT, RESERVED_FOR_KNOWN = 20, 3, 5
 """How many passwords may wait to be hashed, how many of them from one client, and how many places
 only known devices and signed-in users can take."""
 MIN_CHARACTERS, MAX_CHARACTERS = 10, 128
 JUDGED_CHARACTERS = 72
-"""The beginning of a password, by which its strength is judged: zxcvbn takes no more."""
+"""How many characters of a password its strength is judged by: zxcvbn accepts no more."""
 MIN_SCORE = 2
 """zxcvbn's score for passwords that take at least a million guesses."""
 SERVICE = "activelog"
@@ -137,9 +137,9 @@ class Passwords:
         return self._hasher.check_needs_rehash(password_hash)
 
     async def _in_thread(self, work: Callable[[], T], client: str | None, known_device: bool) -> T:
-        places = MAX_WAITING if known_device else MAX_WAITING - KEPT_FOR_KNOWN
+        places = MAX_WAITING if known_device else MAX_WAITING - RESERVED_FOR_KNOWN
         if self._waiting.total() >= places or (
-            client and self._waiting[client] >= MAX_WAITING_OF_CLIENT
+            client and self._waiting[client] >= MAX_WAITING_PER_CLIENT
         ):
             raise Busy("Too many people are signing in. Try again in a few seconds.", retry_after=2)
         self._waiting[client] += 1
@@ -160,7 +160,7 @@ def refuse_guessable(password: str, about: Sequence[str]) -> None:
     zxcvbn estimates the number of guesses from lists of common passwords, names and words.
 
     Args:
-        password: in the form NFKC.
+        password: normalized to NFKC.
         about: the person's name and address.
 
     Raises:

@@ -23,7 +23,7 @@ _NOT_PRINTABLE = (
     r"\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     r"\u2800\u3164\ufe6b\ufeff\uff20\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
 )
-"""Controls, separators of lines, bidirectional controls, fillers, tags, and other forms of @."""
+"""Controls, line separators, bidirectional controls, fillers, tags, and other forms of @."""
 
 EmailAddress = Annotated[
     str,
@@ -39,7 +39,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=60,
-        # A name is printed in emails to other people, some of whose programs make links of text.
+        # A name appears in emails to other people, and some mail programs turn text into links.
         # Invisible characters, and those that reorder the text around a name, are not printable.
         pattern=rf"^(?!.*(://|[wW]{{3}}\.))(?=.*[^\W_])[^@{_NOT_PRINTABLE}]+$(?!\n)",
         description="1 to 60 printable characters, with a letter or digit and without a link or @.",

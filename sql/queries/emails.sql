@@ -100,7 +100,8 @@ offset :max_count::int - 1
 limit 1;
 
 -- name: count_unconfirmed_email
--- Count an email to an unconfirmed address. A later attempt to send it counts once, at its own time.
+-- Count an email to an unconfirmed address. A later attempt is not counted again, but moves the
+-- count to its own time.
 insert into unconfirmed_emails (address, message_id)
 values (lower(:address), :message_id)
 on conflict (address, message_id) do update set created_at = now();

@@ -1,5 +1,6 @@
 -- name: lock_friendships
--- Let no other act of this user change their requests, friendships or blocks until the transaction ends.
+-- Keep this user's requests, friendships and blocks from changing elsewhere until the transaction
+-- ends.
 -- The second of two concurrent requests therefore counts the first one.
 select pg_advisory_xact_lock(hashtextextended('friendships ' || :user_id::uuid::text, 0));
 
@@ -60,9 +61,10 @@ select exists (
 );
 
 -- name: repeat_request
--- Return this user's request of the last 30 days to this address, as pending; no row if there is none.
--- A request that has been withdrawn is pending again. One that has been declined stays declined, which
--- its sender is not told.
+-- Return this user's request to this address from the last 30 days, as pending; no row if there is
+-- none.
+-- A request that has been withdrawn is pending again. One that has been declined stays declined,
+-- and its sender is not told.
 update friend_requests
 set withdrawn_at = null
 where

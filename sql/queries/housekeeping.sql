@@ -14,8 +14,9 @@ join activities as a on a.id = p.activity_id
 where a.deleted_at < :before;
 
 -- name: enqueue_confirmation_reminders
--- Enqueue the reminder for each account that is erased within two days after this time unless its
--- address is confirmed, and for accounts of five days and more that got no confirmation email yet.
+-- Enqueue the reminder for each account that will be erased within two days of this time unless
+-- its address is confirmed, and for accounts at least five days old that have had no confirmation
+-- email.
 -- Returns their number. A dry run only counts them. Nobody is reminded twice.
 with due as (
     select u.id from unconfirmed_users as u
@@ -47,9 +48,9 @@ enqueued as (
 select count(*) from due;
 
 -- name: delete_unconfirmed_accounts
--- Delete the accounts whose time to confirm their address was over by this time, end their sessions,
--- enqueue their erasure, and return their number. A dry run only counts them.
--- An account that is confirmed meanwhile stays.
+-- Delete the accounts whose deadline for confirming their address had passed by this time, end
+-- their sessions, enqueue their erasure, and return their number. A dry run only counts them.
+-- An account that is confirmed in the meantime is kept.
 with due as (
     select u.id from unconfirmed_users as u
     where u.unconfirmed_since < :before::timestamptz - interval '7 days' and u.erase_at < :before
@@ -76,7 +77,7 @@ select count(*) from due;
 
 -- name: remove_friend_requests
 -- Remove friend requests from before this time; return their number. A dry run only counts them.
--- One that was declined is kept for 60 days more, as long as its sender may not ask again.
+-- One that was declined is kept for another 60 days: until then, its sender may not ask again.
 with old as (
     select id from friend_requests
     where

@@ -46,8 +46,8 @@ claimable as (
         and (
             (
                 state in ('queued', 'retrying', 'snoozed') and run_at <= now()
-                -- Not `is null`, so that the index on ready jobs is not read: beside a long
-                -- snapshot it has an entry for every job that ended since.
+                -- Not `is null`, so that the index on ready jobs is not read: while a
+                -- long snapshot is open, it has an entry for every job that has ended since.
                 and coalesce(blocked_on, '') = ''
             )
             or (state = 'running' and worker_id = :worker_id and token = :token)
@@ -122,8 +122,8 @@ select id from mine;
 -- Reschedule the job to run after the delay, if it still has this token; return its new state.
 -- A job that is blocked keeps its `run_at`, and so its place among the others.
 -- A failed attempt counts as a failure, but a snoozed one does not; one that did not start does not
--- even count as an attempt. One that did start ends the row of crashes. A job whose cancellation
--- has been requested is cancelled instead.
+-- even count as an attempt. One that did start resets the count of crashes in a row. A job whose
+-- cancellation has been requested is cancelled instead.
 update jobs set
     state = case when cancel_requested_at is null then :state else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
@@ -261,7 +261,7 @@ delete from workers where id = :id;
 
 -- name: running_on_worker
 -- Return the jobs running under this worker's id, and whether their cancellation was requested.
--- Beside a long snapshot this reads the index entry of every job that the worker has ended since.
+-- While a long snapshot is open, this reads the entry of every job that the worker has ended since.
 select id, token, cancel_requested_at is not null as cancel_requested from jobs
 where state = 'running' and worker_id = :worker_id;
 
@@ -276,11 +276,11 @@ where state = 'running' and worker_id = :worker_id;
 -- name: reclaim
 -- Reclaim the jobs of dead workers: those that have sent no heartbeat for ten seconds.
 -- If no worker sent one for three seconds, Postgres may have been unavailable to all of them: no
--- worker is dead until ten seconds after such a gap. All times are those at which this statement
--- arrived, since Postgres may stop while it executes.
+-- worker is dead until ten seconds after such a gap. Heartbeats are compared with the time at which
+-- this statement arrived, since Postgres may be stopped while it executes.
 -- The jobs are requeued: without a delay after the first crash, with a growing delay after later
 -- ones. After ten crashes a job becomes a dead letter. A job whose cancellation was requested is
--- cancelled. A worker with more jobs than slots had claimed the last ones ahead: they had not
+-- cancelled. A worker with more jobs than slots had claimed the last ones in advance: they had not
 -- started, so neither the attempt nor the crash counts.
 with dead as (
     select workers.id, workers.slots from workers, heartbeats
@@ -289,8 +289,8 @@ with dead as (
         and heartbeats.gap_ended_at < statement_timestamp() - interval '10 seconds'
 ),
 taken as (
-    -- Reads the jobs of each dead worker: beside a long snapshot, the index has an entry for every
-    -- job that ended since.
+    -- Reads the jobs of each dead worker: while a long snapshot is open, the index has an
+    -- entry for every job that has ended since.
     select running.id, running.attempt, running.worker_id, running.started_at, dead.slots
     from dead, lateral (
         select id, attempt, worker_id, started_at from jobs
@@ -342,7 +342,7 @@ returning jobs.id, jobs.queue, state, kind, payload::text as payload, run_at,
     state = 'queued' and run_at <= now() as due;
 
 -- name: dead_workers
--- Return the dead workers, as `reclaim` knows them, that hold no jobs any more.
+-- Return the workers that are dead as `reclaim` defines it and no longer hold any jobs.
 select workers.id from workers, heartbeats
 where workers.seen_at < statement_timestamp() - interval '10 seconds'
     and heartbeats.last_at > statement_timestamp() - interval '3 seconds'

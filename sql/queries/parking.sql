@@ -10,9 +10,10 @@ order by dependency is not null, blocked_on
 limit 1;
 
 -- name: park
--- Block these jobs, as long as they wait and this blocks their kind, and return which were blocked.
--- Their `run_at` stays. Rows that somebody has locked are left out: their jobs are blocked when they
--- are claimed. So is the probe of a breaker.
+-- Block these jobs if they are still waiting and this blocks their kind, and return which were
+-- blocked.
+-- Their `run_at` does not change. A breaker's probe is left out, and so are
+-- locked rows: their jobs are blocked when they are claimed.
 with parkable as (
     select id from jobs
     where id = any(:ids::uuid[])
@@ -46,7 +47,8 @@ select blocked_on from causes
 where blocked_on is not null and blocked_on not in (select blocked_on from blocked_kinds);
 
 -- name: wake
--- Unblock up to 5,000 jobs that are blocked on this, oldest first, and return those that are due.
+-- Unblock up to 5,000 jobs that are blocked on this, oldest first. Return each, and whether it is
+-- due.
 -- A job that something else blocks stays blocked, on that.
 with batch as (
     select id from jobs
@@ -64,7 +66,7 @@ returning jobs.id, jobs.queue, jobs.run_at, jobs.blocked_on is null and jobs.run
 
 -- name: next_probes
 -- Let the next job through for each open breaker whose wait is over, and return these jobs.
--- If a probe has not ended after 30 seconds and does not run, another job is let through.
+-- If a probe has not ended after 30 seconds and is not running, another job is let through.
 with due as (
     select dependency from breakers
     where next_probe_at <= clock_timestamp()

@@ -18,7 +18,7 @@ with batch as (
     limit :limit
 ),
 extended as (
-    -- A job that still waits from an earlier run expires no earlier than a new one would have.
+    -- A job still waiting from an earlier run expires no earlier than a new one would have.
     update jobs set expires_at = now() + :expires_in::interval
     from batch
     where

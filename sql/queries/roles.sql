@@ -24,10 +24,10 @@ join pg_roles as me on me.rolname = current_user
 left join pg_roles as r on r.rolname = given.name;
 
 -- name: create_role
--- Create a role that can log in. The owner of the tables may run this, nobody else.
+-- Create a role that can log in. Only the owner of the tables may run this.
 select create_application_role(:name, :verifier);
 
 -- name: grant_rows
 -- Let a role read and write the rows of all present and future tables. Repeating it changes nothing.
--- The owner of the tables may run this, nobody else.
+-- Only the owner of the tables may run this.
 select grant_to_application(:name);

@@ -41,7 +41,7 @@ from tests.support.processes import program
 
 JOBS_PER_MINUTE = 2000
 BACKLOG = 10_000
-HOUR = {"minutes": 60.0, "backlog": 1_000_000, "redis_away": 60.0, "snapshot": True}
+HOUR = {"minutes": 60.0, "backlog": 1_000_000, "redis_downtime": 60.0, "snapshot": True}
 """What `--hour` sets."""
 FINISH_TIMEOUT_S = 300.0
 """How long the remaining jobs may take after the last fault."""
@@ -68,7 +68,7 @@ class Plan:
     workers: int
     seed: int
     backlog: int
-    redis_away: float
+    redis_downtime: float
     snapshot: bool
     failover: bool
     long: bool
@@ -110,39 +110,39 @@ def _parse() -> list[Plan]:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1000))
     parser.add_argument(
-        "--backlog", type=int, default=BACKLOG, help="jobs that wait in a paused queue meanwhile"
+        "--backlog", type=int, default=BACKLOG, help="jobs that only wait, in a paused queue"
     )
     parser.add_argument(
-        "--redis-away",
+        "--redis-downtime",
         type=float,
         default=15,
-        help="seconds for which Redis is away and keeps its data",
+        help="seconds for which Redis is down, with its data kept",
     )
     parser.add_argument(
-        "--snapshot", action="store_true", help="hold a snapshot of the database open meanwhile"
+        "--snapshot", action="store_true", help="hold a snapshot of the database open"
     )
     parser.add_argument(
         "--hour",
         action="store_true",
         help=f"run for an hour, with a backlog of {HOUR['backlog']:,} jobs, a snapshot held open,"
-        f" and Redis unavailable for {HOUR['redis_away']:.0f} s; then run with --failover",
+        f" and Redis unavailable for {HOUR['redis_downtime']:.0f} s; then run with --failover",
     )
     parser.add_argument(
         "--failover",
         action="store_true",
-        help="instead of other faults of servers, promote replicas of Postgres and Redis",
+        help="instead of other server faults, promote replicas of Postgres and Redis",
     )
     parser.add_argument(
         "--only",
         type=lambda text: text.split(","),
         default=[""],
-        help="only the faults of servers whose names contain one of these words",
+        help="only the server faults whose names contain one of these words",
     )
     parser.add_argument(
         "--previous",
         type=lambda text: Path(text).resolve(),
         metavar="FOLDER",
-        help="let every second worker run the previous release, which is checked out here",
+        help="make every second worker run the previous release, checked out in FOLDER",
     )
     parser.add_argument(
         "--long",
@@ -181,7 +181,14 @@ async def _run(plan: Plan) -> list[Row]:
                 await running.enter_async_context(witness("API", asked.api)),
             ]
             faults = Faults(
-                servers, resources, workers, timeline, rng, plan.seconds, plan.redis_away, plan.only
+                servers,
+                resources,
+                workers,
+                timeline,
+                rng,
+                plan.seconds,
+                plan.redis_downtime,
+                plan.only,
             )
             began = monotonic()
             async with asyncio.TaskGroup() as group:

@@ -96,7 +96,7 @@ class Crew:
             self.stop_one(0)
 
     def stop_one(self, which: int) -> None:
-        """Send a worker two SIGTERMs in one instant, and start another once it has ended."""
+        """Send a worker two SIGTERMs in quick succession, and start another once it has ended."""
         member = self._take(which)
         leaving = asyncio.create_task(self._drain(member))
         self._leaving.add(leaving)

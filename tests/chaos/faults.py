@@ -1,4 +1,4 @@
-"""The faults in a chaos run. Faults of workers and faults of servers happen at the same time."""
+"""The faults in a chaos run. Worker faults and server faults overlap."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from app.redis import OUTAGES, Redis, open_redis
 from app.resources import Resources
 from tests.chaos.crew import FROZEN_S, Crew
 from tests.chaos.servers import Servers, ShiftablePostgres, can_shift_clock
-from tests.chaos.timeline import TRUST_S, Timeline
+from tests.chaos.timeline import GRACE_S, Timeline
 from tests.chaos.work import Sleep
 from tests.support.outages import frozen, kill, terminate_backends
 
 WORKER_FAULT_INTERVAL_S = 2.0
-"""Average seconds between faults of workers. Each is shifted by up to 30%."""
+"""Average seconds between worker faults. Each is shifted by up to 30%."""
 STOP_SHARE = 0.15
 """How many of these are two SIGTERMs. The others are kills."""
 SETTLE_S = 6.0
-"""Seconds between two faults of servers."""
+"""Seconds between two server faults."""
 STOPPED_S = 11.0
 """How long Postgres is stopped: longer than a lease lasts."""
 DOWNTIME_S = 1.0
@@ -59,9 +59,9 @@ class Faults:
     timeline: Timeline
     rng: Random
     seconds: float
-    redis_away_s: float
+    redis_downtime_s: float
     only: Sequence[str]
-    """Inject only the faults of servers whose names contain one of these."""
+    """Inject only the server faults whose names contain one of these."""
     done: Counter[str] = field(default_factory=Counter)
 
     async def run(self) -> None:
@@ -85,7 +85,7 @@ class Faults:
                 await self.crew.kill_one(database, which)
 
     async def _disturb_servers(self) -> None:
-        """Inject the faults of servers one after another; those that may recur, again and again."""
+        """Inject the server faults one after another. Repeat those that may recur."""
         ends_at = monotonic() + self.seconds
         pair = self.servers.standby is not None
         faults = [
@@ -110,7 +110,7 @@ class Faults:
 
     async def _fail_postgres_over(self) -> None:
         assert self.servers.standby is not None
-        with self.timeline.outage("Postgres", trust_s=TRUST_S):
+        with self.timeline.outage("Postgres", grace_s=GRACE_S):
             await kill(self.servers.postgres, SIGKILL)
             await asyncio.sleep(DOWNTIME_S)
             await self.servers.standby.promote()
@@ -141,7 +141,7 @@ class Faults:
             Fault("Postgres connections terminated", self._terminate),
             Fault("Redis flushed", self._flush),
             Fault("Redis killed and restarted empty", self._kill_redis),
-            Fault("Redis away, its data kept", self._keep_redis_away, self.redis_away_s),
+            Fault("Redis down, its data kept", self._keep_redis_downtime, self.redis_downtime_s),
             Fault("Redis restored from an old snapshot", self._restore_redis, SETTLE_S),
             Fault("queue deleted from Redis", self._delete_queue),
             Fault("Redis full", self._fill_redis, FULL_S),
@@ -157,11 +157,11 @@ class Faults:
     async def _stop_postgres(self) -> None:
         pid = self.servers.postgres.pid
         assert pid is not None
-        with self.timeline.outage("Postgres", trust_s=TRUST_S), frozen(pid):
+        with self.timeline.outage("Postgres", grace_s=GRACE_S), frozen(pid):
             await asyncio.sleep(STOPPED_S)
 
     async def _kill_postgres(self) -> None:
-        with self.timeline.outage("Postgres", trust_s=TRUST_S):
+        with self.timeline.outage("Postgres", grace_s=GRACE_S):
             await self._restart(self.servers.postgres)
 
     async def _restart(self, server: Daemon) -> None:
@@ -189,11 +189,11 @@ class Faults:
             self._snapshot.unlink(missing_ok=True)
             await self._restart(self.servers.valkey)
 
-    async def _keep_redis_away(self) -> None:
+    async def _keep_redis_downtime(self) -> None:
         await self._save_snapshot()
         with self.timeline.outage("Redis"):
             await kill(self.servers.valkey, SIGKILL)
-            await asyncio.sleep(self.redis_away_s)
+            await asyncio.sleep(self.redis_downtime_s)
             await self.servers.valkey.start()
 
     async def _restore_redis(self) -> None:

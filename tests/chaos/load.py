@@ -66,7 +66,7 @@ class Feed:
 
 @dataclass(slots=True)
 class Requests:
-    """Records activities through the API, one after another, and what it answered."""
+    """Records activities through the API, one after another, and counts its answers."""
 
     url: str
     headers: Mapping[str, str]

@@ -50,7 +50,7 @@ class ShiftablePostgres(Primary):
         subprocess.run([*build, f'-DSHIFT_FILE="{self._shift}"', clocks.LIBRARY], check=True)
 
     def shift_clock(self, seconds: int) -> None:
-        """Let the clock show the real time plus these seconds."""
+        """Make the clock show the real time plus this many seconds."""
         with self._shift.open("r+b" if self._shift.exists() else "w+b") as file:
             file.write(struct.pack("l", seconds))  # in place: Postgres has mapped the file
 

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 MAX_RESTART_S = 12.0
 """The target for the time until a killed worker's job starts again."""
-TRUST_S = 10.0
+GRACE_S = 10.0
 """Seconds after an outage of Postgres for which no worker counts as dead: see `reclaim`."""
 
 
 @dataclass(slots=True)
 class Outage:
-    """A time in which no job can start."""
+    """A period in which no job can start."""
 
     what: str
     began: float
     ended: float = float("inf")
-    trust_s: float = 0
+    grace_s: float = 0
     """Seconds after the end until dead workers are recognized."""
     kind: str | None = None
-    """The only kind that cannot start, if it is one."""
+    """If set, only jobs of this kind cannot start."""
 
 
 @dataclass(slots=True)
@@ -33,9 +33,9 @@ class Timeline:
     """When Postgres's clock jumped, and the seconds by which it has been ahead since."""
 
     @contextmanager
-    def outage(self, what: str, *, trust_s: float = 0, kind: str | None = None) -> Iterator[None]:
+    def outage(self, what: str, *, grace_s: float = 0, kind: str | None = None) -> Iterator[None]:
         """Record that no job can start while the block runs."""
-        outage = Outage(what, time.time(), trust_s=trust_s, kind=kind)
+        outage = Outage(what, time.time(), grace_s=grace_s, kind=kind)
         self.outages.append(outage)
         try:
             yield
@@ -52,7 +52,7 @@ class Timeline:
         now = time.time()
         self._shifts.append((now, shift))
         ended = now + max(0, before - shift)
-        self.outages.append(Outage("Postgres's clock", now, ended, TRUST_S))
+        self.outages.append(Outage("Postgres's clock", now, ended, GRACE_S))
 
     def real_time(self, postgres_time: float) -> float:
         """Return when Postgres's clock showed this time."""
@@ -69,7 +69,7 @@ class Timeline:
         since = lost_at
         for outage in self.outages:
             if outage.kind in {None, kind} and outage.began < since + MAX_RESTART_S:
-                since = max(since, outage.ended + outage.trust_s)
+                since = max(since, outage.ended + outage.grace_s)
         return max(0.0, started_at - since)
 
     def disturbed(self, at: float) -> bool:

@@ -93,7 +93,7 @@ async def job_rows(resources: Resources, feed: Feed) -> list[Row]:
 
 
 async def email_rows(database: Database, sink: Sink) -> list[Row]:
-    """Count the emails. A second copy may follow if the worker died while it sent the first."""
+    """Count the emails. A second copy may follow if the worker died while sending the first."""
     missing, twice, unexplained = 0, 0, 0
     rows = await database.fetch(RECIPIENTS, SendWelcomeEmail.kind)
     for row in rows:
@@ -148,7 +148,7 @@ async def request_rows(database: Database, requests: Requests) -> list[Row]:
     return [
         target_of_zero("activities missing although the API answered 201", lost,
                        len(requests.created)),
-        Row("answers of the API", "", answers),
+        Row("API responses", "", answers),
         Row("longest time without a 201", "", f"{requests.longest_gap_s:.1f} s"),
     ]  # fmt: skip
 

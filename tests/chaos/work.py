@@ -48,7 +48,7 @@ class Stumble(Job, frozen=True):
 
 
 class Outage(Job, frozen=True):
-    """Meets an outage on the first attempt."""
+    """Runs into an outage on the first attempt."""
 
     kind = "chaos:outage"
 

@@ -136,7 +136,7 @@ async def test_owner_of_tables_is_refused_as_the_role_of_the_application(
             f"create role {role_name}; grant create on schema public to {role_name}"
         )
         await admin.execute(f"set role {role_name}; create table owned (id int); reset role")
-    with pytest.raises(SettingsError, match="may do too much"):
+    with pytest.raises(SettingsError, match="has too many rights"):
         await migrate(empty_database, role=ApplicationRole(role_name, "word"))
 
 

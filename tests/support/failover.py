@@ -24,7 +24,7 @@ SERVICE = "activelog"
 
 
 class ReplicaValkey(Valkey):
-    """A Valkey that copies another one until it is promoted. Both have the same password."""
+    """A Valkey that replicates another one until it is promoted. Both have the same password."""
 
     def __init__(self, workspace: Workspace, primary: Valkey) -> None:
         super().__init__(workspace)
@@ -40,7 +40,7 @@ class ReplicaValkey(Valkey):
 
 
 class Sentinel(Daemon):
-    """A Sentinel that alone decides to promote the replica when the primary is gone for 1 s."""
+    """A lone Sentinel that promotes the replica once the primary has been gone for 1 s."""
 
     name = "sentinel"
 
@@ -113,7 +113,7 @@ async def _start(stack: AsyncExitStack, server: Daemon) -> None:
 
 
 class Primary(PersistentPostgres):
-    """A Postgres that keeps what it has committed, and may have a standby, which has it, too."""
+    """A Postgres that keeps what it has committed. It may have a standby with the same data."""
 
     def command(self) -> Sequence[str | Path]:
         return [*super().command(), "-c", "synchronous_commit=on"]
@@ -124,7 +124,7 @@ class Primary(PersistentPostgres):
         await _execute(self, "select pg_reload_conf()")
 
     async def wait_for_the_standby(self) -> None:
-        """From now on, wait for the standby in each commit."""
+        """Make each commit wait for the standby from now on."""
         await _execute(self, "alter system set synchronous_standby_names = '*'")
         await _execute(self, "select pg_reload_conf()")
 

@@ -1,4 +1,4 @@
-"""The role that owns the tables. The application under test has another one, as in production."""
+"""The role that owns the tables. The application under test uses another one, as in production."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.postgres.roles import ApplicationRole
 
 
 def owner_url(database_url: str) -> str:
-    """Return the owner's URL of this database."""
+    """Return the owner's URL for this database."""
     owner = urlsplit(os.environ["TEST_MIGRATIONS_DATABASE_URL"])
     return owner._replace(path=urlsplit(database_url).path).geturl()
 

@@ -25,7 +25,7 @@ class Person(NamedTuple):
 
 
 async def person(database: Database, name: str, *, confirmed: bool = True) -> Person:
-    """Create a signed-in user with the address `{name}@example.com`, which they have confirmed."""
+    """Create a signed-in user with the address `{name}@example.com`, confirmed by default."""
     async with database.transaction() as tx:
         account = await statements.add_user(
             tx, email=f"{name}@example.com", name=name, password_hash="no hash"

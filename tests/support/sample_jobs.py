@@ -109,7 +109,7 @@ async def job_row(database: Database, job_id: JobId) -> dict[str, Any]:
 
 
 class Effect(Job, frozen=True):
-    """Commits its effect after `seconds`; the first attempt not before `seconds_at_first`."""
+    """Commits its effect after `seconds`; in the first attempt, after the longer of the two."""
 
     kind = "test:effect"
 

@@ -148,7 +148,7 @@ async def test_unconfirmed_address_gets_five_emails_a_day_and_the_last_is_a_pass
     }
     waiting = await database.fetch("select state, error from jobs where state = 'snoozed'")
     assert 4 == len(waiting)
-    reason = "the address is not confirmed, and has got its emails of the day"
+    reason = "the address is not confirmed, and has had its emails for today"
     assert {reason} == {row["error"] for row in waiting}
 
 

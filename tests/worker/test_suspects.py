@@ -74,7 +74,7 @@ async def test_job_that_kills_its_processes_becomes_a_dead_letter_and_spares_the
         dead = await wait_for_state(effects, killer, "dead")
         await eventually(lambda: count_effects(effects), (1, 0))  # of its `on_failure` job
         assert worker.is_running
-    assert "its own process was killed by SIGKILL" == dead["error"]
+    assert "the job's own process was killed by SIGKILL" == dead["error"]
     assert dead["fingerprint"]
     assert 3 == await effects.fetchval(STARTS + " where job_id = $1", killer)
 
@@ -88,15 +88,15 @@ async def test_process_that_exits_makes_its_job_a_dead_letter_and_others_go_on(
         dead = await wait_for_state(effects, killer, "dead")
         assert "running" == (await job_row(effects, running))["state"]
         done = await wait_for_state(effects, running, "done")
-    assert "its own process ended with exit code 3" == dead["error"]
+    assert "the job's own process ended with exit code 3" == dead["error"]
     assert (1, 0) == (done["attempt"], done["crashes"])
 
 
 @pytest.mark.parametrize(
     ("interpreter", "reason"),
     [
-        ("/bin/false", "its own process ended with exit code 1 before the job started"),
-        ("/no/such/python", "its own process could not start"),
+        ("/bin/false", "the job's own process ended with exit code 1 before the job started"),
+        ("/no/such/python", "the job's own process could not start"),
     ],
 )
 async def test_job_is_not_to_blame_for_a_process_that_cannot_start(
@@ -220,4 +220,4 @@ async def test_suspect_that_uses_too_much_memory_fails_and_its_worker_does_not(
     async with program(*WORKER, environ=environ) as worker:
         dead = await wait_for_state(effects, hog, "dead")
         assert worker.is_running
-    assert re.match("MemoryError|its own process was killed by", dead["error"])
+    assert re.match("MemoryError|the job's own process was killed by", dead["error"])

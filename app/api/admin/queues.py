@@ -68,7 +68,7 @@ async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
 async def pause_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Pause a kind. Within a second, workers snooze its due jobs instead of starting them.
+    """Pause a kind. Within a second, workers stop starting its jobs, which are kept.
 
     Running jobs finish.
     """
@@ -81,7 +81,7 @@ async def pause_kind(
 async def resume_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Resume a kind. Jobs snoozed by the pause become due now."""
+    """Resume a kind. Its blocked jobs are woken and keep their place."""
     async with database.transaction() as tx:
         await queues.resume_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)

@@ -89,7 +89,7 @@ async def pause_kind(tx: Transaction, name: str, *, by: str) -> None:
     """Stop workers from starting jobs of a kind. Repeating this changes nothing.
 
     Raises:
-        NotFound: this process does not know the kind, and it has no jobs and is not paused.
+        NotFound: the kind is unknown to this process, has no jobs and is not paused.
     """
     await _check_kind(tx, name)
     await statements.pause(tx, what="kind", name=name)
@@ -100,7 +100,7 @@ async def resume_kind(tx: Transaction, name: str, *, by: str) -> None:
     """Let workers start jobs of a kind again. A worker wakes the blocked jobs.
 
     Raises:
-        NotFound: this process does not know the kind, and it has no jobs and is not paused.
+        NotFound: the kind is unknown to this process, has no jobs and is not paused.
     """
     await _check_kind(tx, name)
     await statements.resume(tx, what="kind", name=name)

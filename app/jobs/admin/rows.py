@@ -15,7 +15,7 @@ State = Literal["queued", "running", "retrying", "snoozed", "done", "dead", "can
 
 
 class QueueState(Struct, frozen=True):
-    """The state of a queue. Its `waiting` jobs are due; its `scheduled` jobs are not due yet."""
+    """The state of a queue. `waiting` jobs are due; `scheduled` ones are blocked or not due yet."""
 
     name: Queue
     waiting: int
@@ -31,7 +31,7 @@ class QueueState(Struct, frozen=True):
 
 
 class KindState(Struct, frozen=True):
-    """The state of a kind. Its `waiting` jobs are due; its `scheduled` jobs are not due yet."""
+    """The state of a kind. `waiting` jobs are due; `scheduled` ones are blocked or not due yet."""
 
     name: str
     waiting: int
@@ -48,7 +48,7 @@ class BlockedJobs(Struct, frozen=True):
     blocked_on: str
     jobs: int
     next_probe_at: datetime | None
-    """When a job is let through next to try an unavailable dependency."""
+    """When the next job is let through to try an unavailable dependency."""
 
     @property
     def is_pause(self) -> bool:

@@ -78,7 +78,7 @@ async def resume_kind(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.resume_kind(tx, name, by=str(me.id))
-    message = f"{name} resumed. Jobs snoozed by the pause are due now."
+    message = f"{name} resumed. Its jobs will start again within seconds."
     return see_other(request, f"{QUEUES_PATH}#kinds", message)
 
 

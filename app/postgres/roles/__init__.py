@@ -40,8 +40,8 @@ class ApplicationRole:
         role = await statements.check_role(owner, name=self.name)
         if role.excessive and not role.owner:
             raise _wrong(
-                f"names the role {self.name}, which may do too much: use one that owns no tables,"
-                " is no superuser and is in no other role"
+                f"names the role {self.name}, which has too many rights: use one that owns"
+                " no tables, is not a superuser and is a member of no other role"
             )
         if not role.present and not (role.may_create and self.password):
             raise _wrong(
