@@ -18,6 +18,7 @@ from app.postgres.pool import (
     CLIENT_MARGIN_S,
     Connection,
     Pool,
+    PooledConnection,
     Record,
     close_now,
     end_statement,
@@ -80,6 +81,8 @@ class Database:
         self.waiting = 0
         """The number of tasks that are waiting for a connection."""
         self._dispatch = dispatch
+        self._turns = asyncio.Semaphore(pool.get_max_size())
+        """Serves tasks in order: asyncpg's pool gives a connection to whoever asks next."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -100,19 +103,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        self.waiting += 1
-        try:
-            if self.pool.get_idle_size():  # one is free: skip the cost of a timeout
-                connection = await self.pool.acquire()
-            else:
-                async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's own timeout costs a task
-                    connection = await self.pool.acquire()
-        except (OSError, *POSTGRES_ERRORS) as error:
-            if failure := failure_of(error):
-                raise failure from error
-            raise
-        finally:
-            self.waiting -= 1
+        connection = await self._acquire()
         try:
             yield connection
         except asyncio.CancelledError:
@@ -130,7 +121,33 @@ class Database:
                 raise failure from error
             raise
         finally:
-            await self.pool.release(connection)
+            try:
+                await self.pool.release(connection)
+            finally:
+                self._turns.release()
+
+    async def _acquire(self) -> PooledConnection:
+        """Take a connection, which must be released, and then the turn."""
+        self.waiting += 1
+        try:
+            if self.pool.get_idle_size() and not self._turns.locked():  # skip the cost of a timeout
+                return await self._next_connection()
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's own timeout costs a task
+                return await self._next_connection()
+        except (OSError, *POSTGRES_ERRORS) as error:
+            if failure := failure_of(error):
+                raise failure from error
+            raise
+        finally:
+            self.waiting -= 1
+
+    async def _next_connection(self) -> PooledConnection:
+        await self._turns.acquire()
+        try:
+            return await self.pool.acquire()
+        except BaseException:
+            self._turns.release()
+            raise
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         async with self._connection() as connection:
