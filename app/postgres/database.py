@@ -75,8 +75,15 @@ class Database:
     Postgres errors are raised as app/postgres/failures.py classifies them.
     """
 
-    def __init__(self, pool: Pool, dispatch: Callable[[Sequence[Dispatch]], None]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        dispatch: Callable[[Sequence[Dispatch]], None],
+        *,
+        acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
+    ) -> None:
         """`dispatch` must not block or raise, because the transaction has already committed."""
+        self._acquire_timeout_s = acquire_timeout_s
         self.pool = pool
         self.waiting = 0
         """The number of tasks that are waiting for a connection."""
@@ -132,7 +139,7 @@ class Database:
         try:
             if self.pool.get_idle_size() and not self._turns.locked():  # skip the cost of a timeout
                 return await self._next_connection()
-            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's own timeout costs a task
+            async with asyncio.timeout(self._acquire_timeout_s):  # asyncpg's own costs a task
                 return await self._next_connection()
         except (OSError, *POSTGRES_ERRORS) as error:
             if failure := failure_of(error):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.errors import Unavailable
 from app.postgres.database import Database
 from app.postgres.pool import open_pool
 
@@ -46,3 +47,11 @@ async def test_one_who_leaves_the_line_takes_no_turn(narrow: Database) -> None:
         impatient.cancel()
     assert 1 == await patient
     assert 0 == narrow.waiting
+
+
+async def test_connection_that_does_not_become_free_is_unavailable(narrow: Database) -> None:
+    hasty = Database(narrow.pool, lambda _: None, acquire_timeout_s=0.01)
+    async with narrow.transaction():
+        with pytest.raises(Unavailable):
+            await hasty.fetchval("select 1")
+    assert 1 == await hasty.fetchval("select 1")
