@@ -178,7 +178,7 @@ async def test_second_download_of_a_person_is_refused_with_429_until_the_first_e
         refused = await served.get(CSV, headers=kim.headers)
         assert refused.status_code == TOO_MANY
         assert int(refused.headers["Retry-After"]) > 0
-        assert "downloading a CSV already" in refused.json()["detail"]
+        assert "already downloading a CSV" in refused.json()["detail"]
     async with started_download(served, kim):
         pass
 
