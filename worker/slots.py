@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Literal
 
 from app import metrics
@@ -13,6 +15,9 @@ from app.jobs.job import JobId, Queue
 from app.jobs.pauses import Pauses
 from app.jobs.redis_queue import QUEUES, low_slots
 from app.jobs.rows import ClaimedJob
+
+CLEANUP_S = 10.0
+"""Seconds that a cancelled handler has to clean up before it is cancelled again."""
 
 
 @dataclass(slots=True)
@@ -24,10 +29,16 @@ class RunningJob:
     interruption: Literal["released", "cancelled", "lost"] = "released"
     """Why the task is cancelled: the worker is stopping, or the job was cancelled or lost."""
 
+    _interrupted_at: float = -math.inf
+
     def interrupt(self, reason: Literal["cancelled", "lost"]) -> None:
-        """Cancel the job's task for this reason."""
+        """Cancel the job's task for this reason, unless it was cancelled a short time ago.
+
+        Every heartbeat calls this until the task ends: see `cancel_all` for why once is not enough.
+        """
         self.interruption = reason
-        if self.task is not None:
+        if self.task is not None and monotonic() - self._interrupted_at > CLEANUP_S:
+            self._interrupted_at = monotonic()
             self.task.cancel()
 
 

@@ -341,6 +341,25 @@ async def test_running_job_is_cancelled_on_request(
     assert (await job_row(database, job_id))["error"] == "cancelled on request"
 
 
+async def test_cancelled_job_has_time_to_clean_up(database: Database, resources: Resources) -> None:
+    cleaned_up = asyncio.Event()
+
+    async def clean_up_slowly(*_: object) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(2.5)  # more than two heartbeats
+            cleaned_up.set()
+
+    BEHAVIOURS["a"] = clean_up_slowly
+    await enqueue_job(database, SampleJob("a"))
+    async with running_worker(resources):
+        await until(lambda: CALLS["a"] == 1)
+        await database.execute("update jobs set cancel_requested_at = now()")
+        await eventually(lambda: states(database), ["cancelled"])
+    assert cleaned_up.is_set()
+
+
 async def test_successful_attempt_is_recorded_unless_it_is_the_first(
     database: Database, resources: Resources
 ) -> None:
